@@ -24,8 +24,9 @@ var mayImport = map[string]string{
 	"handler/serve":   "handler/accounts handler/catalog", // commands below the other
 	"handler/lasting": "providers credentials",
 	"handler/*":       "handler handler/hub providers providers/chat",
-	"providers":       "providers/chat providers/sse credentials balancer",
+	"providers":       "providers/chat providers/sse providers/http1 credentials balancer",
 	"providers/chat":  "",
+	"providers/http1": "",
 	"providers/sse":   "",
 	"providers/*":     "providers providers/chat providers/sse credentials providers/*/*",
 	// A format that several hosts speak is a folder below its own host's, and pure translation.

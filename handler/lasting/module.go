@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -55,7 +54,7 @@ func (l *Lease) Release() error {
 
 // Transport returns the transport with this dial timeout and proxy: "" is the environment's,
 // "none" is none, via the parsed URL of any other.
-func (l *Lease) Transport(dial time.Duration, proxy string, via *url.URL) (*http.Transport, error) {
+func (l *Lease) Transport(dial time.Duration, proxy string, via *url.URL) (*providers.Transport, error) {
 	t, err := take(l, transports, fmt.Sprintf("%v %s", dial, proxy), func() transport {
 		t := providers.NewTransport(dial, via)
 		if proxy == "none" {
@@ -66,7 +65,7 @@ func (l *Lease) Transport(dial time.Duration, proxy string, via *url.URL) (*http
 	return t.Transport, err
 }
 
-type transport struct{ *http.Transport }
+type transport struct{ *providers.Transport }
 
 // Destruct implements caddy.Destructor. Requests that still run are not touched; a connection that
 // they give back later is closed when it has been idle for a minute.
