@@ -74,7 +74,13 @@ func TestTheRecipesInTheDocsDoWhatTheySay(t *testing.T) {
 // cook runs the recipe with these words of it replaced.
 func (k *kitchen) cook(replace ...string) {
 	k.t.Helper()
-	k.load(k.site(replace...))
+	options, site := k.global(), k.site(replace...)
+	if own, rest, ok := strings.Cut(site, "\n}\n\n"); ok && strings.HasPrefix(own, "{\n") {
+		// The recipe's global options; the one that is there more than once is the log.
+		log := strings.TrimSuffix(strings.TrimPrefix(own, "{\n\tlog {\n"), "\t}")
+		options, site = strings.Replace(options, "level DEBUG\n", "level DEBUG\n"+log, 1), rest
+	}
+	k.loadAll(options + site)
 }
 
 // recook is cook for a server that runs already.

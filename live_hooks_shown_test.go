@@ -68,6 +68,9 @@ func tryLogFile(t *testing.T, k *kitchen) {
 	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 2 || first.Porta["provider"] != "openai" {
 		t.Fatalf("the file has %s: %v", text, err)
 	}
+	if log := testLog.String(); strings.Contains(log, "canary") || !strings.HasPrefix(log, "{") {
+		t.Errorf("the default log: %s", log)
+	}
 	if strings.Contains(string(text), "canary") || !strings.Contains(lines[1], `"uri":"/v1/models"`) {
 		t.Errorf("a key is in the file, or more than that is missing: %s", text)
 	}

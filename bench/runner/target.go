@@ -109,10 +109,13 @@ func (t *Target) endpoint(s *site) *load.Endpoint {
 
 // caddy makes a server of the binary under test from the directives of its one site.
 func caddy(directives func(s *site) string) func(s *site) server {
-	return func(s *site) server { return caddyServer(s, "", directives(s)) }
+	return func(s *site) server { return caddyServer(s, global{}, directives(s)) }
 }
 
-func caddyServer(s *site, global, directives string) server {
+// global are global options beside those that all servers have.
+type global struct{ options, log string }
+
+func caddyServer(s *site, g global, directives string) server {
 	scheme, certificate, admin := "http", "", "off"
 	if s.tls {
 		scheme, certificate = "https", fmt.Sprintf("tls %s %s\n", s.certs, s.keys)
@@ -127,6 +130,7 @@ func caddyServer(s *site, global, directives string) server {
 	grace_period 1s
 	log {
 		level ERROR
+		%s
 	}
 	%s
 }
@@ -134,7 +138,7 @@ func caddyServer(s *site, global, directives string) server {
 	%s
 	%s
 }
-`, admin, global, scheme, s.addr, certificate, directives)
+`, admin, g.log, g.options, scheme, s.addr, certificate, directives)
 	return server{
 		command: []string{s.env.Porta, "run", "--config", "Caddyfile", "--adapter", "caddyfile"},
 		files:   map[string]string{"Caddyfile": file},
@@ -152,7 +156,7 @@ func proxy(option string) func(s *site) string {
 const before = "porta-before"
 
 func earlier(s *site) server {
-	sv := caddyServer(s, "", porta(openai("up"))(s))
+	sv := caddyServer(s, global{}, porta(openai("up"))(s))
 	sv.command[0] = s.env.Before
 	return sv
 }
@@ -179,15 +183,7 @@ func openai(name string) string {
 const anthropic = "provider anthropic up {\napi_key sk-mock-0123456789abcdef\nbase_url http://{mock}\nmodels {models}\n}"
 
 func fullProxy(s *site) server {
-	return caddyServer(s, "metrics", "log {\noutput file access.log\n}\n"+proxy("")(s))
-}
-
-// accessLog is the one that docs/recipes.md has for a file. An older build has Caddy's own alone.
-func accessLog(s *site) string {
-	if !s.env.modules[formatModule] {
-		return "log {\noutput file access.log\n}\n"
-	}
-	return "log {\noutput porta_async file access.log\nformat porta\n}\n"
+	return caddyServer(s, global{options: "metrics"}, "log {\noutput file access.log\n}\n"+proxy("")(s))
 }
 
 const (
@@ -195,13 +191,18 @@ const (
 	formatModule = "caddy.logging.encoders.porta"
 )
 
-// full is Porta as one would run it for others: with keys of the clients, a log and metrics.
+// full is Porta as one would run it for others: with keys of the clients, metrics, and the logs that
+// docs/recipes.md has for files. An older build has Caddy's own logs alone.
 func full(s *site) server {
-	auth := ""
+	g, access, auth := global{options: "metrics"}, "output file access.log", ""
+	if s.env.modules[formatModule] {
+		g.log = "format porta"
+		access = "output porta_async file access.log\nformat porta"
+	}
 	if s.env.modules[authModule] {
 		auth = "porta_auth {\nkey bench " + load.Key + "\n}\n"
 	}
-	return caddyServer(s, "metrics", accessLog(s)+auth+porta(openai("up"))(s))
+	return caddyServer(s, g, "log {\n"+access+"\n}\n"+auth+porta(openai("up"))(s))
 }
 
 func withoutModule(id string) func(*Env) string {

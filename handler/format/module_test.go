@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -61,5 +62,102 @@ func TestSecretsOfClientsAreLeftOut(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTheRequestOfALoggerIsWrittenWithItsLines: it is kept until then, and must be where it was put.
+func TestTheRequestOfALoggerIsWrittenWithItsLines(t *testing.T) {
+	var f format.Format
+	if err := f.Provision(caddy.Context{Context: t.Context()}); err != nil {
+		t.Fatal(err)
+	}
+	object := func(host string) zap.Field {
+		return zap.Object("request", zapcore.ObjectMarshalerFunc(func(to zapcore.ObjectEncoder) error {
+			to.AddString("host", host)
+			return to.AddObject("headers", zapcore.ObjectMarshalerFunc(func(to zapcore.ObjectEncoder) error {
+				to.AddString("x", "secret")
+				return nil
+			}))
+		}))
+	}
+	for _, test := range []struct {
+		name   string
+		logger []zap.Field
+		line   []zap.Field
+		want   string
+	}{
+		{"none", nil, []zap.Field{zap.Int("n", 1)}, `{"n":1}`},
+		{"alone", []zap.Field{object("a")}, nil, `{"request":{"host":"a"}}`},
+		{"among others", []zap.Field{zap.Int("n", 1), object("a"), zap.Int("m", 2)}, []zap.Field{zap.Int("o", 3)}, `{"n":1,"m":2,"request":{"host":"a"},"o":3}`},
+		{"before a namespace", []zap.Field{object("a"), zap.Namespace("in"), zap.Int("n", 1)}, nil, `{"request":{"host":"a"},"in":{"n":1}}`},
+		{"in a namespace", []zap.Field{zap.Namespace("in"), object("a")}, []zap.Field{zap.Int("n", 1)}, `{"in":{"request":{"host":"a"},"n":1}}`},
+		{"twice", []zap.Field{object("a"), object("b")}, nil, `{"request":{"host":"b"},"request":{"host":"a"}}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			encoder := f.Clone()
+			for _, field := range test.logger {
+				field.AddTo(encoder)
+			}
+			for range 2 { // a logger has many lines
+				beside := encoder.Clone()
+				beside.AddString("other", "logger")
+				_ = beside.AddObject("request", zapcore.ObjectMarshalerFunc(func(zapcore.ObjectEncoder) error { return nil }))
+				b, err := encoder.EncodeEntry(zapcore.Entry{}, test.line)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, line, _ := strings.Cut(b.String(), `"msg":""`)
+				if got := "{" + strings.TrimPrefix(strings.TrimSpace(line), ","); got != test.want {
+					t.Errorf("got %s, want %s", got, test.want)
+				}
+			}
+		})
+	}
+}
+
+// TestNothingIsAddedToASharedEncoder: what one logger adds must not show in the lines of another.
+func TestNothingIsAddedToASharedEncoder(t *testing.T) {
+	var f format.Format
+	if err := f.Provision(caddy.Context{Context: t.Context()}); err != nil {
+		t.Fatal(err)
+	}
+	line := func(e zapcore.Encoder) string {
+		b, err := e.EncodeEntry(zapcore.Entry{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	parent := f.Clone()
+	parent.AddInt("n", 1)
+	want := line(parent)
+	methods := reflect.TypeFor[zapcore.ObjectEncoder]()
+	for i := range methods.NumMethod() {
+		m := methods.Method(i)
+		arguments := []reflect.Value{reflect.ValueOf("key")}
+		for j := 1; j < m.Type.NumIn(); j++ {
+			switch in := m.Type.In(j); {
+			case in == reflect.TypeFor[zapcore.ObjectMarshaler]():
+				arguments = append(arguments, reflect.ValueOf(zapcore.ObjectMarshalerFunc(func(zapcore.ObjectEncoder) error { return nil })))
+			case in == reflect.TypeFor[zapcore.ArrayMarshaler]():
+				arguments = append(arguments, reflect.ValueOf(zapcore.ArrayMarshalerFunc(func(zapcore.ArrayEncoder) error { return nil })))
+			default:
+				arguments = append(arguments, reflect.Zero(in))
+			}
+		}
+		child := parent.Clone()
+		sibling := parent.Clone()
+		reflect.ValueOf(child).MethodByName(m.Name).Call(arguments)
+		if got := line(child); m.Name != "OpenNamespace" && !strings.Contains(got, `"key":`) {
+			t.Errorf("%s has added nothing: %s", m.Name, got)
+		}
+		if line(parent) != want || line(sibling) != want {
+			t.Errorf("%s has changed other loggers: %s and %s", m.Name, line(parent), line(sibling))
+		}
+		late := child.Clone()
+		child.AddInt("late", 2)
+		if strings.Contains(line(late), "late") {
+			t.Errorf("after %s a copy shows what came later: %s", m.Name, line(late))
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -28,6 +29,7 @@ type exchange struct {
 	other  io.Reader // it was left to net/http
 
 	state atomic.Int32
+	err   error // what it broke with
 }
 
 // The states of a body.
@@ -49,14 +51,21 @@ func (x *exchange) do(r *http.Request) error {
 	x.stop = context.AfterFunc(x.ctx, x.c.abort)
 	if s := x.send(r); s.err != nil {
 		x.give(false)
-		return x.stale(s.n == 0, s.err)
+		return x.stale(s.n == 0 && !s.body, s.err)
 	}
 	x.c.bound(maxHead)
 	if _, err := x.c.in.Peek(1); err != nil {
 		x.give(false)
 		untouched := r.Method == http.MethodGet
 		if x.sending != nil {
-			untouched = (<-x.sending).n == 0 // the connection is closed, so it comes
+			s := <-x.sending // the connection is closed, so it comes
+			switch {
+			case s.body:
+				return s.err
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				err = s.err // which is why there was a deadline
+			}
+			untouched = s.n == 0
 		}
 		return x.stale(untouched, err)
 	}
@@ -64,11 +73,13 @@ func (x *exchange) do(r *http.Request) error {
 		x.trace.GotFirstResponseByte()
 	}
 	if err := x.readHead(r); err != nil {
+		if x.c.room <= 0 {
+			err = errHeadTooLong
+		}
 		x.give(false)
 		return fmt.Errorf("http1: transport connection broken: %w", err)
 	}
 	x.c.bound(0)
-	x.res.Request = r
 	if x.res.Body == nil {
 		x.res.Body = x
 	} else {
@@ -85,15 +96,13 @@ func (x *exchange) stale(untouched bool, err error) error {
 	return err
 }
 
-// maxInformational bounds the 1xx answers before the one that counts, as net/http does.
-const maxInformational = 5
-
-// readHead reads the head of the answer into x.res. Its body stays nil if x is to be it.
+// readHead reads the head of the answer into x.res. Its body stays nil if x is to be it. The 1xx
+// answers before the one that counts are skipped: how many they may be follows from maxHead.
 func (x *exchange) readHead(r *http.Request) error {
 	if x.parseHead() {
 		return nil
 	}
-	for range maxInformational {
+	for {
 		res, err := http.ReadResponse(x.c.in, r)
 		if err != nil {
 			return err
@@ -101,16 +110,15 @@ func (x *exchange) readHead(r *http.Request) error {
 		switch {
 		case res.StatusCode == http.StatusSwitchingProtocols:
 			return errors.New("the server changes the protocol unasked")
-		case res.StatusCode < 200:
+		case res.StatusCode/100 == 1:
 			continue
 		}
-		x.res, x.keep = *res, !res.Close
+		x.res, x.keep = *res, !res.Close && res.StatusCode >= 200
 		if x.other = res.Body; res.Body != http.NoBody {
 			x.res.Body = nil
 		}
 		return nil
 	}
-	return errors.New("too many 1xx answers")
 }
 
 // Read implements io.Reader.
@@ -119,6 +127,9 @@ func (x *exchange) Read(p []byte) (int, error) {
 	case whole:
 		return 0, io.EOF
 	case closed:
+		if x.err != nil {
+			return 0, x.err
+		}
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := x.read(p)
@@ -129,8 +140,9 @@ func (x *exchange) Read(p []byte) (int, error) {
 		x.finish(whole)
 		return n, io.EOF
 	}
+	x.err = cause(x.ctx, err)
 	x.finish(closed)
-	return n, cause(x.ctx, err)
+	return n, x.err
 }
 
 func (x *exchange) read(p []byte) (n int, err error) {
@@ -190,11 +202,14 @@ func (x *exchange) hasSent() bool {
 		return s.err == nil
 	default:
 	}
-	_ = x.c.SetWriteDeadline(time.Now().Add(lastWrite))
-	if s := <-x.sending; s.err != nil {
+	timer := time.NewTimer(lastWrite)
+	defer timer.Stop()
+	select {
+	case s := <-x.sending:
+		return s.err == nil
+	case <-timer.C: // the server does not read, or the request's body has nothing to give
 		return false
 	}
-	return x.c.SetWriteDeadline(time.Time{}) == nil
 }
 
 // give gives the connection back, or closes it.

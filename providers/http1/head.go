@@ -41,19 +41,37 @@ func (x *exchange) parseHead() bool {
 	return true
 }
 
+// version is how the heads that parseHead reads begin.
+const version = "HTTP/1.1 "
+
 // waitHead reads until the buffer has the whole head, and returns its length with the empty line; 0
-// if it does not fit, or ends before.
+// if it does not fit, or ends before. It does not wait for the end of what cannot become one: a server
+// that ends its lines otherwise, or speaks another protocol, may send no more.
 func (x *exchange) waitHead() int {
-	seen := 0
+	line, seen := 0, 0 // where the last line begins, and what has been looked at
 	for {
 		have, _ := x.c.in.Peek(x.c.in.Buffered())
-		if i := bytes.Index(have[seen:], []byte("\r\n\r\n")); i >= 0 {
-			return seen + i + 4
-		}
-		if seen = max(len(have)-3, 0); len(have) == bufferSize {
+		if n := min(len(have), len(version)); string(have[:n]) != version[:n] {
 			return 0
 		}
-		if _, err := x.c.in.Peek(len(have) + 1); err != nil {
+		for {
+			i := bytes.IndexByte(have[seen:], '\n')
+			if i < 0 {
+				break
+			}
+			seen += i + 1
+			switch length := seen - line; {
+			case length == 1 || have[seen-2] != '\r':
+				return 0
+			case length == 2:
+				return seen
+			}
+			line = seen
+		}
+		if seen = len(have); seen == bufferSize {
+			return 0
+		}
+		if _, err := x.c.in.Peek(seen + 1); err != nil {
 			return 0
 		}
 	}
@@ -72,7 +90,7 @@ type head struct {
 
 // status reads a status line.
 func (h *head) status(line string) bool {
-	rest, ok := strings.CutPrefix(line, "HTTP/1.1 ")
+	rest, ok := strings.CutPrefix(line, version)
 	if !ok || len(rest) < 4 || rest[3] != ' ' || !httpguts.ValidHeaderFieldValue(rest) {
 		return false
 	}
@@ -106,8 +124,15 @@ func (h *head) field(line string) bool {
 		h.chunked = value == "chunked" && !h.chunked
 		return h.chunked // net/http does not show it
 	case "Connection":
-		h.close = strings.EqualFold(value, "close")
-		if !h.close && !strings.EqualFold(value, "keep-alive") || h.fields[name] != nil {
+		if h.close || h.fields[name] != nil {
+			return false
+		}
+		switch value {
+		case "close", "Close":
+			h.close = true
+			return true // net/http does not show it
+		case "keep-alive", "Keep-Alive":
+		default:
 			return false
 		}
 	case "Trailer", "Pragma":

@@ -11,12 +11,14 @@ type pool struct {
 	mu      sync.Mutex
 	idle    map[string][]*conn // by address, the oldest first
 	sweeper *time.Timer        // nil while there is nothing to sweep
+	over    bool               // cleared, and not used since
 }
 
 // take returns a connection; nil if there is none.
 func (p *pool) take(addr string) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.over = false
 	list := p.idle[addr]
 	if len(list) == 0 {
 		return nil
@@ -32,7 +34,7 @@ func (p *pool) put(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := p.idle[c.addr]
-	if len(list) >= c.t.MaxIdle {
+	if p.over || len(list) >= c.t.MaxIdle {
 		c.Close()
 		return
 	}
@@ -71,7 +73,8 @@ func (p *pool) sweep(timeout time.Duration) {
 	p.sweeper.Reset(max(timeout/4, time.Millisecond))
 }
 
-// clear closes all.
+// clear closes all, and those that become idle until one is asked for again: they would stay behind
+// a transport that has had its time.
 func (p *pool) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,5 +83,5 @@ func (p *pool) clear() {
 			c.Close()
 		}
 	}
-	p.idle = nil
+	p.idle, p.over = nil, true
 }

@@ -1,8 +1,10 @@
 package http1
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
@@ -19,24 +21,25 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, inline); return &
 
 // sending is how the sending of a request has ended.
 type sending struct {
-	n   int // bytes that have gone out
-	err error
+	n    int // bytes that have gone out
+	err  error
+	body bool // err is the request's body's, and says nothing about the connection
 }
 
 // send sends a request. A long one it only begins to send: how that ends comes by x.sending.
 func (x *exchange) send(r *http.Request) sending {
 	buf := buffers.Get().(*[]byte)
 	head := appendHead((*buf)[:0], r)
-	if r.Body != nil && int64(len(head))+r.ContentLength > inline {
+	if r.Body != nil && r.ContentLength > int64(inline-len(head)) {
 		x.sending = make(chan sending, 1)
 		go x.sendLong(r, buf, head)
 		return sending{}
 	}
-	n, err := x.write(r, head)
+	s := x.write(r, head)
 	*buf = head[:0]
 	buffers.Put(buf)
-	x.sent(r, err)
-	return sending{n, err}
+	x.sent(r, s.err)
+	return s
 }
 
 // refusal is how long an answer may take after the request could not be sent to its end.
@@ -44,16 +47,19 @@ const refusal = time.Second
 
 // sendLong sends a request while its answer is waited for.
 func (x *exchange) sendLong(r *http.Request, buf *[]byte, head []byte) {
-	n, err := x.write(r, head)
+	s := x.write(r, head)
 	*buf = head[:0]
 	buffers.Put(buf)
-	x.sent(r, err)
-	if err != nil {
+	x.sent(r, s.err)
+	switch {
+	case s.body:
+		x.c.abort() // the server would wait for the rest
+	case s.err != nil:
 		// The answer may be there all the same: a server that refuses a long request does not read
 		// it to its end.
 		_ = x.c.SetReadDeadline(time.Now().Add(refusal))
 	}
-	x.sending <- sending{n, err}
+	x.sending <- s
 }
 
 // sent ends the sending of a request.
@@ -64,25 +70,57 @@ func (x *exchange) sent(r *http.Request, err error) {
 	}
 }
 
-// write sends the head and the body: together as far as there is room in the head's memory. It
-// returns how many bytes have gone out.
-func (x *exchange) write(r *http.Request, head []byte) (int, error) {
+// write sends the head and the body: together as far as there is room in the head's memory.
+func (x *exchange) write(r *http.Request, head []byte) sending {
 	if r.Body == nil {
-		return x.c.Write(head)
+		n, err := x.c.Write(head)
+		return sending{n: n, err: err}
 	}
-	n, err := io.ReadFull(r.Body, head[len(head):min(cap(head), len(head)+int(r.ContentLength))])
-	if err != nil {
-		return 0, fmt.Errorf("http1: reading the request's body: %w", err)
+	room := min(int64(cap(head)-len(head)), r.ContentLength)
+	if n, err := io.ReadFull(r.Body, head[len(head):len(head)+int(room)]); err != nil {
+		return sending{err: bodyError(int64(n), r, err), body: true}
 	}
-	sent, err := x.c.Write(head[:len(head)+n])
-	if err != nil || int64(n) == r.ContentLength {
-		return sent, err
+	n, err := x.c.Write(head[:len(head)+int(room)])
+	if err != nil || room == r.ContentLength {
+		return sending{n: n, err: err}
 	}
-	rest, err := io.Copy(x.c.Conn, r.Body)
-	if err == nil && int64(n)+rest != r.ContentLength {
-		err = fmt.Errorf("http1: the request's body has %d bytes, and %d were announced", int64(n)+rest, r.ContentLength)
+	rest := announced{c: x.c.Conn, left: r.ContentLength - room}
+	copied, err := io.Copy(&rest, r.Body)
+	s := sending{n: n + int(copied), err: rest.err}
+	if rest.err == nil && (err != nil || rest.left > 0) {
+		s.err, s.body = bodyError(room+copied, r, err), true
 	}
-	return sent + int(rest), err
+	return s
+}
+
+// bodyError is the error for a body that ended, or broke with err, after n bytes.
+func bodyError(n int64, r *http.Request, err error) error {
+	switch err {
+	case nil, io.EOF, io.ErrUnexpectedEOF:
+		return fmt.Errorf("http1: the request's body has %d bytes, and %d were announced", n, r.ContentLength)
+	case errLonger:
+		return fmt.Errorf("http1: the request's body has more than the %d bytes that were announced", r.ContentLength)
+	}
+	return fmt.Errorf("http1: reading the request's body: %w", err)
+}
+
+var errLonger = errors.New("longer than announced")
+
+// announced sends as much as was announced: the server would take more for the next request.
+type announced struct {
+	c    net.Conn
+	left int64
+	err  error // the connection's
+}
+
+// Write implements io.Writer.
+func (a *announced) Write(p []byte) (n int, err error) {
+	n, a.err = a.c.Write(p[:min(int64(len(p)), a.left)])
+	a.left -= int64(n)
+	if a.err == nil && n < len(p) {
+		return n, errLonger
+	}
+	return n, a.err
 }
 
 // appendHead appends the head of a request that Takes accepts (RFC 9112, sections 3 and 5).
@@ -100,13 +138,18 @@ func appendHead(b []byte, r *http.Request) []byte {
 		b = append(b, "\r\nContent-Length: "...)
 		b = strconv.AppendInt(b, r.ContentLength, 10)
 	}
-	if _, ok := r.Header["User-Agent"]; !ok {
-		b = append(b, "\r\nUser-Agent: Go-http-client/1.1"...) // as net/http does
+	agent := "Go-http-client/1.1" // as net/http has it, and like there an empty one is not sent
+	if _, ok := r.Header["User-Agent"]; ok {
+		agent = r.Header.Get("User-Agent")
+	}
+	if agent != "" {
+		b = append(b, "\r\nUser-Agent: "...)
+		b = append(b, agent...)
 	}
 	for name, values := range r.Header {
 		switch name {
-		case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
-			continue // they follow from the request
+		case "Host", "Content-Length", "Transfer-Encoding", "Trailer", "User-Agent":
+			continue // they follow from the request, or are there
 		}
 		for _, value := range values {
 			b = append(b, "\r\n"...)

@@ -34,12 +34,20 @@ type Transport struct {
 // whose length is known, and with nothing in its URL or header that is wrong or changes how HTTP/1.1
 // goes on. All others need net/http, which has the errors for what is wrong.
 func Takes(r *http.Request) bool {
-	return canProbe && r.URL.Scheme == "http" && r.URL.Opaque == "" && isVisible(r.URL.RawQuery) &&
+	return canProbe && r.URL != nil && r.URL.Scheme == "http" && r.URL.Opaque == "" && isVisible(r.URL.RawQuery) &&
 		isPlainHost(r.URL.Host) && (r.Host == "" || isPlainHost(r.Host)) &&
 		(r.Method == http.MethodPost || r.Method == http.MethodGet) &&
-		(r.Body == nil || r.ContentLength > 0) && !r.Close && r.TransferEncoding == nil && r.Trailer == nil &&
+		hasLength(r) && !r.Close && r.TransferEncoding == nil && r.Trailer == nil &&
 		r.Cancel == nil && //nolint:staticcheck // http.Client sets it for transports that it does not know
 		isPlainHeader(r.Header)
+}
+
+// hasLength says that a request has no body, or one with a length.
+func hasLength(r *http.Request) bool {
+	if r.Body == nil {
+		return r.ContentLength == 0
+	}
+	return r.Body != http.NoBody && r.ContentLength > 0
 }
 
 // isPlainHeader says that a header can be sent as it is.
@@ -61,9 +69,10 @@ func isPlainHeader(h http.Header) bool {
 	return true
 }
 
-// isPlainHost leaves names that need encoding, and addresses with a zone, to net/http.
+// isPlainHost leaves names that need encoding, addresses with a zone, and what cannot be a host, to
+// net/http.
 func isPlainHost(host string) bool {
-	return host != "" && isVisible(host) && !strings.Contains(host, "%")
+	return host != "" && httpguts.ValidHostHeader(host) && !strings.Contains(host, "%")
 }
 
 // isVisible says that a text has visible ASCII characters only.
@@ -87,24 +96,25 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		trace = &untraced
 	}
 	addr := address(r.URL.Host)
-	for {
+	for try := r; ; {
 		if trace.GetConn != nil {
 			trace.GetConn(addr)
 		}
 		c, err := t.connection(ctx, addr)
 		if err != nil {
-			closeBody(r)
+			closeBody(try)
 			return nil, cause(ctx, err)
 		}
 		x := &exchange{c: c, ctx: ctx, trace: trace}
-		err = x.do(r)
+		err = x.do(try)
 		if err == nil {
+			x.res.Request = r
 			return &x.res, nil
 		}
 		if !errors.Is(err, errStale) || ctx.Err() != nil {
 			return nil, cause(ctx, err)
 		}
-		if r, err = anew(r, err); err != nil {
+		if try, err = anew(r, err); err != nil {
 			return nil, err
 		}
 	}
