@@ -117,11 +117,11 @@ func (u *Upstream) refuses(res *http.Response) bool {
 
 // send sends a call once.
 func (u *Upstream) send(ctx context.Context, c Call, account *credentials.Account) (*http.Response, error) {
-	req := &http.Request{
+	out := c.outgoing()
+	req := (&http.Request{
 		Method: c.Method, URL: c.URL, Host: c.URL.Host, Header: c.Header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
-	out := c.outgoing()
+	}).WithContext(out.trace(ctx))
 	if c.Body != nil {
 		req.ContentLength = int64(len(c.Body))
 		req.GetBody = out.body
@@ -146,7 +146,7 @@ func (u *Upstream) send(ctx context.Context, c Call, account *credentials.Accoun
 		}
 		req.Header[name] = values
 	}
-	res, err := transport.RoundTrip(req.WithContext(out.trace(ctx)))
+	res, err := transport.RoundTrip(req)
 	if err != nil {
 		return nil, transportError(ctx, err, account)
 	}
