@@ -204,3 +204,30 @@ func TestABodyThatComesLateIsNotWaitedFor(t *testing.T) {
 	more.Close()
 	h.wantBalanced(t)
 }
+
+// TestABodyThatComesLateIsNotWaitedForWhenTheServerLeaves: there is no answer, and the request never
+// ends.
+func TestABodyThatComesLateIsNotWaitedForWhenTheServerLeaves(t *testing.T) {
+	server := newRawServer(t, func(_ int, c *rawConn) {
+		_, _ = http.ReadRequest(c.in)
+	})
+	transport := newTransport(t)
+	begin, more := io.Pipe()
+	defer more.Close()
+	h := newHooks()
+	r := newRequestIn(h.trace(t.Context()), t, server.url(), "x")
+	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(text(32<<10)), begin)), 1<<20
+	failed := make(chan error, 1)
+	go func() {
+		res, err := transport.RoundTrip(r)
+		if err == nil {
+			res.Body.Close()
+		}
+		failed <- err
+	}()
+	if err := await(t, failed, "an error"); err == nil {
+		t.Error("there was an answer")
+	}
+	more.Close()
+	h.wantBalanced(t)
+}

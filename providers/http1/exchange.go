@@ -57,8 +57,7 @@ func (x *exchange) do(r *http.Request) error {
 	if _, err := x.c.in.Peek(1); err != nil {
 		x.give(false)
 		untouched := r.Method == http.MethodGet
-		if x.sending != nil {
-			s := <-x.sending // the connection is closed, so it comes
+		if s, ended := x.sendingEnds(); ended {
 			switch {
 			case s.body:
 				return s.err
@@ -189,7 +188,8 @@ func (x *exchange) finish(state int32) {
 	}
 }
 
-// lastWrite is how long the end of a request may take to be sent after the end of its answer.
+// lastWrite is how long the end of a request may take to be sent after the end of its answer, or of
+// the connection.
 const lastWrite = 50 * time.Millisecond
 
 // hasSent says that the request has been sent to its end.
@@ -197,18 +197,28 @@ func (x *exchange) hasSent() bool {
 	if x.sending == nil {
 		return true
 	}
+	s, ended := x.sendingEnds()
+	return ended && s.err == nil
+}
+
+// sendingEnds returns how the sending of a long request has ended. It waits a little if it has not:
+// for ever it may if the server does not read, or the request's body has nothing to give.
+func (x *exchange) sendingEnds() (s sending, ended bool) {
+	if x.sending == nil {
+		return s, false
+	}
 	select {
-	case s := <-x.sending:
-		return s.err == nil
+	case s = <-x.sending:
+		return s, true
 	default:
 	}
 	timer := time.NewTimer(lastWrite)
 	defer timer.Stop()
 	select {
-	case s := <-x.sending:
-		return s.err == nil
-	case <-timer.C: // the server does not read, or the request's body has nothing to give
-		return false
+	case s = <-x.sending:
+		return s, true
+	case <-timer.C:
+		return s, false
 	}
 }
 
