@@ -185,6 +185,16 @@ func TestAnEarlyAnswerKeepsTheConnectionIfAllWasSent(t *testing.T) {
 	t.Error("no connection was kept")
 }
 
+// newLateRequest returns a request whose body has nothing to give after its beginning until more is
+// closed.
+func newLateRequest(t *testing.T, h *hooks, server *rawServer) (r *http.Request, more io.Closer) {
+	t.Helper()
+	begin, end := io.Pipe()
+	r = newRequestIn(h.trace(t.Context()), t, server.url(), "x")
+	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(text(32<<10)), begin)), 1<<20
+	return r, end
+}
+
 // TestABodyThatComesLateIsNotWaitedFor: the answer has ended, and the request never does.
 func TestABodyThatComesLateIsNotWaitedFor(t *testing.T) {
 	server := newRawServer(t, func(_ int, c *rawConn) {
@@ -193,11 +203,9 @@ func TestABodyThatComesLateIsNotWaitedFor(t *testing.T) {
 		c.awaitEnd()
 	})
 	transport := newTransport(t)
-	begin, more := io.Pipe()
-	defer more.Close()
 	h := newHooks()
-	r := newRequestIn(h.trace(t.Context()), t, server.url(), "x")
-	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(text(32<<10)), begin)), 1<<20
+	r, more := newLateRequest(t, h, server)
+	defer more.Close()
 	if got := get(t, transport, r); got != "early" {
 		t.Errorf("%q", got)
 	}
@@ -212,11 +220,9 @@ func TestABodyThatComesLateIsNotWaitedForWhenTheServerLeaves(t *testing.T) {
 		_, _ = http.ReadRequest(c.in)
 	})
 	transport := newTransport(t)
-	begin, more := io.Pipe()
-	defer more.Close()
 	h := newHooks()
-	r := newRequestIn(h.trace(t.Context()), t, server.url(), "x")
-	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(text(32<<10)), begin)), 1<<20
+	r, more := newLateRequest(t, h, server)
+	defer more.Close()
 	failed := make(chan error, 1)
 	go func() {
 		res, err := transport.RoundTrip(r)

@@ -38,8 +38,13 @@ func Takes(r *http.Request) bool {
 		isPlainHost(r.URL.Host) && (r.Host == "" || isPlainHost(r.Host)) &&
 		(r.Method == http.MethodPost || r.Method == http.MethodGet) &&
 		hasLength(r) && !r.Close && r.TransferEncoding == nil && r.Trailer == nil &&
-		r.Cancel == nil && //nolint:staticcheck // http.Client sets it for transports that it does not know
-		isPlainHeader(r.Header)
+		!hasCancel(r) && isPlainHeader(r.Header)
+}
+
+// hasCancel says that a request can be ended by more than its context.
+func hasCancel(r *http.Request) bool {
+	//lint:ignore SA1019 http.Client sets it for transports that it does not know
+	return r.Cancel != nil
 }
 
 // hasLength says that a request has no body, or one with a length.
