@@ -6,7 +6,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// These implement zapcore.ObjectEncoder, beside AddObject and OpenNamespace. Each is declared, none is
+// These implement zapcore.ObjectEncoder, beside AddObject, AddString and OpenNamespace. Each is declared, none is
 // left to the embedded encoder, which may be shared.
 
 // AddArray implements zapcore.ObjectEncoder.
@@ -55,9 +55,6 @@ func (f *Format) AddInt64(key string, v int64) { f.own().AddInt64(key, v) }
 
 // AddInt8 implements zapcore.ObjectEncoder.
 func (f *Format) AddInt8(key string, v int8) { f.own().AddInt8(key, v) }
-
-// AddString implements zapcore.ObjectEncoder.
-func (f *Format) AddString(key string, v string) { f.own().AddString(key, v) }
 
 // AddTime implements zapcore.ObjectEncoder.
 func (f *Format) AddTime(key string, v time.Time) { f.own().AddTime(key, v) }

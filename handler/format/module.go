@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/logging"
 	"go.uber.org/zap"
 	"go.uber.org/zap/buffer"
@@ -33,6 +34,9 @@ type Format struct {
 	// The request of a logger's lines. Caddy gives it to all logs before it asks which of them take
 	// the line, so it is written with the line, and not before: most never are.
 	request zapcore.ObjectMarshaler
+	// A request's object is being added. What wraps this format, as Caddy's filter, adds its fields
+	// here and not to the encoder that the object gets.
+	within bool
 	// The embedded encoder is another logger's too. Most loggers are of one request and add nothing
 	// else, so it is copied only for what is added; see own.
 	shared atomic.Bool
@@ -62,19 +66,32 @@ func (f *Format) own() zapcore.Encoder {
 // AddObject implements zapcore.ObjectEncoder; it is how an access log gets its request.
 func (f *Format) AddObject(key string, object zapcore.ObjectMarshaler) error {
 	switch {
-	case key == "request" && f.request == nil:
-		f.request = object
+	case f.within || key == "resp_headers":
 		return nil
-	case key == "resp_headers":
+	case key != "request":
+		return f.own().AddObject(key, object)
+	}
+	if own, ok := object.(caddyhttp.LoggableHTTPRequest); ok && f.request == nil {
+		f.request = own
 		return nil
 	}
-	return f.own().AddObject(key, shown(key, object))
+	f.within = true
+	defer func() { f.within = false }()
+	return f.own().AddObject(key, request{object})
+}
+
+// AddString implements zapcore.ObjectEncoder.
+func (f *Format) AddString(key, value string) {
+	if f.within {
+		value = visible(key, value)
+	}
+	f.own().AddString(key, value)
 }
 
 // OpenNamespace implements zapcore.ObjectEncoder. The request is not of the namespace.
 func (f *Format) OpenNamespace(key string) {
 	if f.request != nil {
-		_ = f.own().AddObject("request", shown("request", f.request)) // the line has the error
+		_ = f.own().AddObject("request", request{f.request}) // the line has the error
 		f.request = nil
 	}
 	f.own().OpenNamespace(key)
@@ -88,14 +105,16 @@ func (f *Format) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buff
 	line := lines.Get().(*[]zapcore.Field)
 	kept := (*line)[:0]
 	if f.request != nil {
-		kept = append(kept, zap.Object("request", shown("request", f.request)))
+		kept = append(kept, zap.Object("request", request{f.request}))
 	}
 	for _, field := range fields {
 		if object, ok := field.Interface.(zapcore.ObjectMarshaler); ok && field.Type == zapcore.ObjectMarshalerType {
-			if field.Key == "resp_headers" {
+			switch field.Key {
+			case "request":
+				field.Interface = request{object}
+			case "resp_headers":
 				continue
 			}
-			field.Interface = shown(field.Key, object)
 		}
 		kept = append(kept, field)
 	}
@@ -104,14 +123,6 @@ func (f *Format) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buff
 	*line = kept[:0]
 	lines.Put(line)
 	return b, err
-}
-
-// shown returns an object as it is logged under a key.
-func shown(key string, object zapcore.ObjectMarshaler) zapcore.ObjectMarshaler {
-	if key == "request" {
-		return request{object}
-	}
-	return object
 }
 
 // request is a request as it is logged.
@@ -130,10 +141,15 @@ func (fields) AddObject(string, zapcore.ObjectMarshaler) error { return nil }
 
 // AddString implements zapcore.ObjectEncoder.
 func (f fields) AddString(key, value string) {
+	f.ObjectEncoder.AddString(key, visible(key, value))
+}
+
+// visible returns what is shown of a text of a request.
+func visible(key, value string) string {
 	if key == "uri" {
 		value, _, _ = strings.Cut(value, "?")
 	}
-	f.ObjectEncoder.AddString(key, value)
+	return value
 }
 
 var (

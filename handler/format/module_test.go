@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/logging"
 	"github.com/tidwall/gjson"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -80,6 +82,10 @@ func TestTheRequestOfALoggerIsWrittenWithItsLines(t *testing.T) {
 			}))
 		}))
 	}
+	r := httptest.NewRequest("POST", "/v1/x?key=secret", nil)
+	r.Header.Set("X-Api-Key", "secret")
+	caddys := zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r})
+	const full = `{"remote_ip":"192.0.2.1","remote_port":"1234","proto":"HTTP/1.1","method":"POST","host":"example.com","uri":"/v1/x"}`
 	for _, test := range []struct {
 		name   string
 		logger []zap.Field
@@ -88,10 +94,12 @@ func TestTheRequestOfALoggerIsWrittenWithItsLines(t *testing.T) {
 	}{
 		{"none", nil, []zap.Field{zap.Int("n", 1)}, `{"n":1}`},
 		{"alone", []zap.Field{object("a")}, nil, `{"request":{"host":"a"}}`},
-		{"among others", []zap.Field{zap.Int("n", 1), object("a"), zap.Int("m", 2)}, []zap.Field{zap.Int("o", 3)}, `{"n":1,"m":2,"request":{"host":"a"},"o":3}`},
+		{"among others", []zap.Field{zap.Int("n", 1), object("a"), zap.Int("m", 2)}, []zap.Field{zap.Int("o", 3)}, `{"n":1,"request":{"host":"a"},"m":2,"o":3}`},
 		{"before a namespace", []zap.Field{object("a"), zap.Namespace("in"), zap.Int("n", 1)}, nil, `{"request":{"host":"a"},"in":{"n":1}}`},
 		{"in a namespace", []zap.Field{zap.Namespace("in"), object("a")}, []zap.Field{zap.Int("n", 1)}, `{"in":{"request":{"host":"a"},"n":1}}`},
-		{"twice", []zap.Field{object("a"), object("b")}, nil, `{"request":{"host":"b"},"request":{"host":"a"}}`},
+		{"twice", []zap.Field{object("a"), zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r})}, nil, `{"request":{"host":"a"},"request":` + full + `}`},
+		{"Caddy's", []zap.Field{zap.Int("n", 1), caddys, zap.Int("m", 2)}, []zap.Field{zap.Int("o", 3)}, `{"n":1,"m":2,"request":` + full + `,"o":3}`},
+		{"Caddy's before a namespace", []zap.Field{caddys, zap.Namespace("in"), zap.Int("n", 1)}, nil, `{"request":` + full + `,"in":{"n":1}}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			encoder := f.Clone()
@@ -159,5 +167,44 @@ func TestNothingIsAddedToASharedEncoder(t *testing.T) {
 		if strings.Contains(line(late), "late") {
 			t.Errorf("after %s a copy shows what came later: %s", m.Name, line(late))
 		}
+	}
+}
+
+// TestAFilterAroundTheFormat: Caddy's filter hands on what is left of a request field by field.
+func TestAFilterAroundTheFormat(t *testing.T) {
+	filter := new(logging.FilterEncoder)
+	d := caddyfile.NewTestDispenser("filter {\nwrap porta\nfields {\nrequest>remote_ip delete\n}\n}")
+	if err := filter.UnmarshalCaddyfile(d); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	if err := filter.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/v1/x?key=secret", nil)
+	r.Header.Set("X-Api-Key", "secret")
+	field := zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r})
+	for name, with := range map[string]bool{"field of a line": false, "field of a logger": true} {
+		t.Run(name, func(t *testing.T) {
+			encoder, fields := filter.Clone(), []zapcore.Field{field}
+			if with {
+				field.AddTo(encoder)
+				fields = nil
+			}
+			for range 2 {
+				b, err := encoder.EncodeEntry(zapcore.Entry{Message: "m"}, append(fields, zap.Int("status", 200)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				line := b.String()
+				if strings.Contains(line, "secret") || strings.Contains(line, "remote_ip") || !gjson.Valid(line) {
+					t.Errorf("the line is %s", line)
+				}
+				if gjson.Get(line, "request.uri").String() != "/v1/x" || gjson.Get(line, "request.host").String() != "example.com" || gjson.Get(line, "status").Int() != 200 {
+					t.Errorf("something is missing: %s", line)
+				}
+			}
+		})
 	}
 }
